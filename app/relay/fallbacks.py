@@ -207,8 +207,8 @@ class FallbackChain:
                 if not may_fall_back(error) or not self._may_continue():
                     break
             except BaseException as error:
-                if first is None and self._record.row is None:
-                    self._refused = context, _reason(error)
+                if self._record.row is None:
+                    self._refused = first[0] if first is not None else context, _reason(error)
                 raise
             finally:
                 if self._record.row is not None:

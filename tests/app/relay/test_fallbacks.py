@@ -222,6 +222,30 @@ class TestChain:
         assert served.ledger_rows == [{"status": 502}]
         assert served.take_refusal() is None
 
+    @pytest.mark.parametrize("client_leaves", [False, True])
+    def test_why_it_ended_is_recorded_if_a_later_model_was_not_refused(self, client_leaves: bool) -> None:
+        """The caller received no refusal: it left while it waited for the later model, or there is a defect."""
+
+        def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:
+            if context.request.model == "m":
+                raise NoAccounts("spent")
+            yield None
+            raise ZeroDivisionError
+
+        served = chain(stream, "n")  # type: ignore[arg-type]
+        events = served.events()
+        assert next(events) is None
+
+        if client_leaves:
+            events.close()
+        else:
+            with pytest.raises(ZeroDivisionError):
+                next(events)
+        context, error = served.take_refusal() or pytest.fail("no refusal")
+        assert context.request.model == "m"
+        assert (type(error) is ClientGone) == client_leaves
+        assert not isinstance(error, NoAccounts)
+
     def test_the_first_failure_is_reported(self) -> None:
         first = NoAccounts("first")
         served = chain(Models(m=first, n=NoAccounts("second")), "n")
