@@ -148,7 +148,8 @@ class _GuardedConnection:
                 raise
             raise self._not_begun() from None
         except (HTTPException, OSError) as error:
-            if isinstance(error, HTTPException) and not isinstance(error, RemoteDisconnected):
+            # Before all of the request is sent, the upstream cannot have begun it, whatever it answers
+            if self._written and isinstance(error, HTTPException) and not isinstance(error, OSError):
                 raise UnreadableHead(_reason(error)) from error
             if not self._written or self._is_proof(error):
                 raise self._not_begun() from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
 from collections.abc import Iterator
@@ -96,6 +97,36 @@ def test_a_request_that_cannot_be_made_is_not_sent_in_part() -> None:
         connection.request("POST", "/v1/x", b"body", {"X-Bad": "a\r\nb"})
 
     assert sock.calls == []
+
+
+def test_an_answer_that_is_not_http_before_the_request_is_sent() -> None:
+    """The upstream cannot have begun the request, so it bills nothing."""
+
+    class Broken:
+        """A socket whose peer has answered and closed."""
+
+        def sendall(self, data: bytes) -> None:
+            raise BrokenPipeError
+
+        send = sendall
+
+        def makefile(self, *args: Any) -> Any:
+            return io.BytesIO(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+        def fileno(self) -> int:
+            raise OSError
+
+        def settimeout(self, seconds: float) -> None: ...
+
+        def close(self) -> None: ...
+
+    connection: Any = connections._AnyHttpConnection("127.0.0.1", 1)
+    connection.sock = Broken()
+    with pytest.raises(BrokenPipeError):
+        connection.request("POST", "/v1/x", b"body", {})
+
+    with pytest.raises(connections.RequestNotStarted):
+        connection.getresponse()
 
 
 def test_a_closed_pool_is_replaced(client: UpstreamClient, upstream: ScriptedUpstream) -> None:
