@@ -88,7 +88,7 @@ class FastScriptClient:
 
     def _return(self, idle: _IdleConnection) -> None:
         self._idle.append(idle)
-        # Callers may wait for one of redis-py's pool, while new ones would take every one that is retained here
+        # Callers may wait for one of the pool, while new ones would take every one that is retained here
         if len(self._idle) > MAX_IDLE or self._pool.pool.empty():
             surplus = self._idle.pop()
             surplus.receiver.close()

@@ -224,7 +224,7 @@ class TestChain:
 
     @pytest.mark.parametrize("client_leaves", [False, True])
     def test_why_it_ended_is_recorded_if_a_later_model_was_not_refused(self, client_leaves: bool) -> None:
-        """The caller received no refusal: it left while it waited for the later model, or there is a defect."""
+        """The caller received no refusal: it left while it waited for a later model, or it met a defect."""
 
         def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:
             if context.request.model == "m":
