@@ -163,11 +163,17 @@ def settings_for(redis_url: str | None, environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def _note_changes() -> None:
+    """Note that the command may change something from now on, for the message of an interruption."""
+    if context := click.get_current_context(silent=True):
+        context.meta[CHANGES] = True
+
+
 def operations(services: Services, via: Via = Via.CLI) -> AdminOperations:
     """Return the audited operations, made on behalf of the user who runs this command."""
     from app import administration  # imported here: commands that only read do not need it
 
-    click.get_current_context().meta[CHANGES] = True
+    _note_changes()
     return administration.operations(services, actor(via))
 
 
@@ -175,7 +181,7 @@ def operator_operations(services: Services) -> OperatorOperations:
     """Return the audited changes of operators, sessions and admin tokens, likewise."""
     from app import administration
 
-    click.get_current_context().meta[CHANGES] = True
+    _note_changes()
     return administration.operator_operations(services, actor())
 
 

@@ -186,7 +186,7 @@ class TestAddCompatible:
         result = poolgate("account add compatible --name gpu --base-url http://gpu/v1 --wires telepathy")
 
         assert result.exit_code == 2
-        assert "wires[0] must be one of chat, responses" in result.stderr
+        assert "--wires must be one of chat, responses" in result.stderr
 
 
 class TestAddChatgpt:
