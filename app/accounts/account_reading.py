@@ -39,7 +39,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         rotation=integer("rotation"),
         credential=tokens_from(sign_in).access_token if sign_in else unseal(fields.get("credential", "")),
         created_at=integer("created_ms") // 1000,
-        state=AccountState(fields.get("state", AccountState.ACTIVE)),
+        state=_state(fields.get("state", AccountState.ACTIVE)),
         reason=fields.get("reason", ""),
         since_ms=integer("since_ms"),
         until_ms=integer("until_ms"),
@@ -83,6 +83,14 @@ def _percent(fields: Mapping[str, str], name: str) -> float | None:
 
 def _names(fields: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(orjson.loads(fields.get(name) or "[]"))
+
+
+def _state(stored: str) -> AccountState:
+    """Return the state as *stored*; one that only a later version knows takes the account out of use, too."""
+    try:
+        return AccountState(stored)
+    except ValueError:
+        return AccountState.WINDOW_SPENT
 
 
 def _failures(fields: Mapping[str, str]) -> dict[str, int]:

@@ -14,6 +14,7 @@ from app.accounts.accounts import MAX_REFUSED, MAX_UNKNOWN_NAMES, UNREADABLE_SEC
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.stores import keys
 from app.stores.api_keys import ApiKeyRepository
+from app.stores.records.accounts import AccountState
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 from tests.support.store_contents import everything_in
@@ -394,3 +395,11 @@ class TestRefusedFields:
         with pytest.raises(InvalidRequest):
             accounts.learn_refused(POOL, added, "chat", "m", ["store"])
         assert not redis_client.exists(keys.account(POOL, added.id))
+
+
+def test_a_state_of_a_later_version_is_out_of_use(accounts: AccountRepository, redis_client: Any) -> None:
+    """Else one such account would make every list of accounts fail during an update."""
+    added = accounts.add(POOL, account())
+    redis_client.hset(keys.account(POOL, added.id), "state", "known_to_the_next_version")
+
+    assert accounts.find(POOL, added.name).state == AccountState.WINDOW_SPENT

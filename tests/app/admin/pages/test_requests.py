@@ -336,13 +336,13 @@ class TestOne:
         assert "<dt>Waited for an account</dt><dd>3" in inside.get(f"{HOME}/r-1").text
         assert "Waited for an account" not in inside.get(f"{HOME}/r-2").text
 
-    @pytest.mark.parametrize(("error", "is_ours"), [("lease_expired", True), ("upstream_said_no", False)])
+    @pytest.mark.parametrize(("error", "documented"), [("lease_expired", True), ("upstream_said_no", False)])
     def test_its_error_is_explained(
-        self, inside: Visitor, rows: LedgerRows, error: str, is_ours: bool
+        self, inside: Visitor, rows: LedgerRows, error: str, documented: bool
     ) -> None:
         rows.row("r-1", status=502, error=error)
 
-        assert (f'href="/docs/errors#{error}"' in inside.get(f"{HOME}/r-1").text) is is_ours
+        assert (f'href="/docs/errors#{error}"' in inside.get(f"{HOME}/r-1").text) is documented
 
     def test_its_model_route(self, inside: Visitor, rows: LedgerRows) -> None:
         """The one that applies now; where it was removed, there is no link."""
