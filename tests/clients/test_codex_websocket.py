@@ -186,7 +186,7 @@ def test_a_connection_that_ends_between_two_responses(
 ) -> None:
     """While a command runs; the next request has the complete input, on another connection."""
     home = tmp_path_factory.mktemp("home")
-    settings = {"POOLGATE_WEBSOCKET": "on", f"POOLGATE_WEBSOCKET_{limit}_SECONDS": "2"}
+    settings = {"POOLGATE_WEBSOCKET": "on", f"POOLGATE_WEBSOCKET_{limit}_SECONDS": "5"}
     with (
         running_gateway(redis_url, home, workers=1, **settings) as gateway,
         recording_sockets(gateway.url) as recorder,
@@ -195,7 +195,7 @@ def test_a_connection_that_ends_between_two_responses(
         pool.account("a", upstream.base_url())
         codex = codex_of(pool, tmp_path, recorder.url)
         tools = offered_tools(codex, upstream)
-        upstream.script(shell_call(tools, "sleep 4 && echo 42 >> answer.txt"), DONE)
+        upstream.script(shell_call(tools, "sleep 8 && echo 42 >> answer.txt"), DONE)
 
         status, events = codex.send_request("Count")
 
