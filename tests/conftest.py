@@ -64,7 +64,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _close_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """
-    Close the idle connections to Redis that the test opened.
+    Close the connections to Redis that the test opened.
 
     Stores are not closed explicitly. If the garbage collector finds a socket before the connection that would
     close it, Python warns, and the test that happens to run then fails.
@@ -79,7 +79,7 @@ def _close_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(redis.BlockingConnectionPool, "from_url", recorded)
     yield
     for pool in pools:
-        pool.disconnect(inuse_connections=False)
+        pool.disconnect()  # also those that a client retains for its next calls
 
 
 @pytest.fixture(autouse=True)
